@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What the scripts share: where things are, how they say what they do, how they
+# fail, and how a step is skipped when nothing that it depends on has changed.
+# Sourced, never run. Callers have set -euo pipefail.
+# shellcheck shell=bash
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/dma_demo
+OUT=${OUT:-$TOP/out}
+JOBS=${JOBS:-$(nproc)}
+START=${START:-$(date +%s)}
+export START OUT JOBS
+# Our tools must not be confused by the caller's own git or locale.
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+export LC_ALL=C.UTF-8
+
+# die WHAT [WHAT-TO-DO]: one line on stderr, exit 1.
+die()
+{
+	printf '%s: %s%s\n' "${0##*/}" "$1" "${2:+; $2}" >&2
+	exit 1
+}
+
+# say TEXT...: progress, with the time since the first script of this run.
+say()
+{
+	local t=$(($(date +%s) - START))
+
+	printf '[%02d:%02d] %s\n' $((t / 60)) $((t % 60)) "$*"
+}
+
+# step TITLE LOG COMMAND...: run COMMAND with its output in $OUT/logs/LOG.log,
+# one line when it has ended; the end of the log and its path when it failed.
+step()
+{
+	local title=$1 log=$OUT/logs/$2.log t0 rc=0
+
+	shift 2
+	mkdir -p "${log%/*}"
+	t0=$(date +%s)
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	if [ "$rc" -eq 0 ]; then
+		say "$title ($(($(date +%s) - t0)) s)"
+		return 0
+	fi
+	say "FAILED: $title ($(($(date +%s) - t0)) s)"
+	tail -n 20 "$log" | sed 's/^/    /'
+	printf '    log: %s\n' "$log"
+	return "$rc"
+}
+
+# digest FILE-OR-DIRECTORY...: one hash of names and contents.
+digest()
+{
+	find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum |
+		cut -c1-16
+}
+
+# fresh NAME HASH: was the step NAME last completed with this HASH?
+fresh()
+{
+	[ "$(cat "$CACHE/stamps/$1" 2>/dev/null)" = "$2" ]
+}
+
+# done_with NAME HASH: remember that it was.
+done_with()
+{
+	mkdir -p "$(dirname "$CACHE/stamps/$1")"
+	printf '%s\n' "$2" >"$CACHE/stamps/$1"
+}
+
+# lock NAME: one run at a time; held until this process and its children end.
+lock()
+{
+	mkdir -p "$CACHE/locks"
+	exec {LOCK_FD}>"$CACHE/locks/$1"
+	flock -n "$LOCK_FD" && return
+	say "waiting for another run that holds $1"
+	flock "$LOCK_FD"
+}
+
+# on_exit COMMAND...: run when this script ends, however it ends.
+ON_EXIT=()
+on_exit()
+{
+	ON_EXIT+=("$*")
+	# shellcheck disable=SC2154 # it is the trap's own
+	trap 'for c in "${ON_EXIT[@]}"; do eval "$c"; done' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
+# machine_conf NAME [DIRECTORY]: read selftests/machines/NAME.conf into shell
+# variables; what QEMU writes goes to DIRECTORY.
+machine_conf()
+{
+	local conf=$TOP/selftests/machines/$1.conf
+
+	[ -f "$conf" ] || die "no machine $1" "there are: $(machines)"
+	# What a .conf file may use, and what it may leave out
+	# shellcheck disable=SC2034
+	dir=${2:-$OUT} may_skip=() expect_kmsg=() compat_arch='' compat_cross=''
+	# shellcheck source=selftests/machines/raspi4b.conf
+	. "$conf"
+}
+
+# machines: the names of all of them
+machines()
+{
+	local m=("$TOP"/selftests/machines/*.conf)
+
+	m=("${m[@]##*/}")
+	echo "${m[@]%.conf}"
+}
+
+# machine_obj TREE MACHINE: where the kernel of TREE for MACHINE is built
+machine_obj()
+{
+	echo "$CACHE/obj/$1-$2"
+}
+
+# build TREE MACHINE: scripts/build without its last line
+build()
+{
+	"$TOP/scripts/build" "$@" |
+		{ grep -vxF "$(machine_obj "$@")" || true; }
+}
+
+# result TREE MACHINE ENGINE SUITE TEST pass|fail|skip REASON SECONDS: one row
+# of results.tsv; - for what does not apply.
+RESULTS=${RESULTS:-$OUT/results.tsv}
+result()
+{
+	local IFS=$'\t'
+	local row=("${@//[$'\t\n']/ }")
+
+	[ $# -eq 8 ] || die "result: eight columns, not $#"
+	[ -s "$RESULTS" ] || new_results
+	printf '%s\n' "${row[*]}" >>"$RESULTS"
+}
+
+# new_results: an empty results.tsv
+new_results()
+{
+	mkdir -p "${RESULTS%/*}"
+	printf '%s\t' tree machine engine suite test result reason >"$RESULTS"
+	echo seconds >>"$RESULTS"
+}
+
+# table FILE: trees x machines x suites, the reasons, and the last line. Fails
+# when a test failed, or none passed.
+table()
+{
+	awk -F'\t' '
+	NR == 1 { next }
+	{
+		key = sprintf("%-9s %-10s %-36s", $1, $2, $4)
+		if (!(key in seen)) {
+			seen[key] = 1
+			keys[++k] = key
+		}
+		n[key, $6]++
+		sum[$6]++
+		if ($6 == "fail")
+			failed[++f] = $1 " " $2 " " $4 " " $5 ": " $7
+		else if ($6 == "skip") {
+			why = $4 ": " $7
+			if (!skipped[why]++)
+				reasons[++s] = why
+		}
+	}
+	END {
+		printf "\n%-9s %-10s %-36s %6s %6s %7s\n", "tree",
+			"machine", "suite", "passed", "failed", "skipped"
+		for (i = 1; i <= k; i++)
+			printf "%s %6d %6d %7d\n", keys[i], n[keys[i], "pass"],
+				n[keys[i], "fail"], n[keys[i], "skip"]
+		if (s)
+			print "\nSkipped:"
+		for (i = 1; i <= s; i++)
+			printf "  %s (%d)\n", reasons[i], skipped[reasons[i]]
+		if (f)
+			print "\nFailed:"
+		for (i = 1; i <= f; i++)
+			print "  " failed[i]
+		printf "\n%d passed, %d failed, %d skipped\n", sum["pass"],
+			sum["fail"], sum["skip"]
+		exit !sum["pass"] || sum["fail"] > 0
+	}' "$1"
+}
+
+# need TOOL...: dies when one is not installed.
+need()
+{
+	local tool
+
+	for tool; do
+		command -v "$tool" >/dev/null ||
+			die "$tool is not installed" "run scripts/setup"
+	done
+}
+
+# series_for TREE: the paths of the patches for TREE, one a line, in order. A
+# tree without the faux bus is an old one, and gets series-lts on top.
+series_for()
+{
+	local lists=("$TOP/series") list name rest
+
+	[ -e "$1/drivers/base/faux.c" ] || lists+=("$TOP/series-lts")
+	for list in "${lists[@]}"; do
+		[ -e "$list" ] || continue
+		while read -r name rest || [ -n "$name" ]; do
+			case $name in ''|'#'*) continue ;; esac
+			printf '%s\n' "$TOP/patches/$name"
+		done <"$list"
+	done
+}
+
+# linux_tree DIR: dies unless DIR is a Linux tree that the driver can be put in.
+linux_tree()
+{
+	local version
+
+	[ -d "$1" ] || die "$1 is not a directory" "name a Linux source tree"
+	ls "$1"/{drivers/misc/Kconfig,include/linux/fs.h} >/dev/null 2>&1 ||
+		die "$1 is not a Linux source tree" \
+		    "name the directory that has the kernel's top Makefile"
+	grep -q copy_splice_read "$1/include/linux/fs.h" && return
+	version=$(sed -n '/^VERSION *=/,/^SUBLEVEL *=/s/.*= *//p' "$1/Makefile" |
+		paste -sd.) || true
+	die "$1 is too old (${version:-unknown}), it has no copy_splice_read()" \
+	    "take Linux 6.6 or newer"
+}
