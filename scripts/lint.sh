@@ -6,6 +6,7 @@
 
 DRIVER=drivers/misc/dma_demo
 SELFTESTS=tools/testing/selftests/drivers/dma_demo
+TOOL=tools/dma_demo
 UAPI=include/uapi/linux/dma_demo.h
 # A compiler may warn only where mainline still takes it.
 LLVM_MIN=17
@@ -27,7 +28,8 @@ lint_start()
 	[ "$LINT" = repo ] || SPARSE=$("$TOP/scripts/sparse")
 	[ -s "${RESULTS:-$OUT/results.tsv}" ] || new_results
 	TOOLS=$({
-		cat "$TOP/scripts/lint.sh"
+		declare -f configure new_config fragment check_make build \
+			kmake cross kselftests tool silent spelling refreshed
 		printf '%s\n' "$PATH" "$CLANG"
 		{
 			gcc --version
@@ -96,7 +98,9 @@ check()
 		return
 	fi
 	result "$tree" "$machine" - lint "$test" fail \
-		"$(grep -m 1 . "$log" | cut -c1-200 || true)" "$s"
+		"$(grep -v '^make' "$log" | { grep -m 1 -iE \
+			'error|warning' || grep -m 1 . "$log"; } |
+			cut -c1-200)" "$s"
 	echo fail >>"$TMP/done.$BASHPID"
 	say "FAILED: $tree $machine: $test ($s s)"
 	head -n 20 "$log" | sed 's/^/    /'
@@ -137,7 +141,7 @@ stop_jobs()
 # differs, and object directories stay valid.
 lint_tree()
 {
-	local tree=$1 src key c p known
+	local tree=$1 src key c p known fuzz=()
 
 	src=$("$TOP/scripts/source" "$tree" | tail -n 1)
 	BASE=$(git -C "$src" rev-parse -q --verify 'base^{commit}') ||
@@ -152,6 +156,7 @@ lint_tree()
 		mv "$T.new" "$T"
 	fi
 	rm -f "$T/.git/index.lock"
+	[ "$tree" = mainline ] || fuzz=(-C1)
 	mapfile -t PATCHES < <(series_for "$T")
 	KEYS=() COMMITS=() known=1 key=$BASE c=$BASE
 	for p in "${PATCHES[@]}"; do
@@ -160,7 +165,9 @@ lint_tree()
 			"refs/lint/$key^{commit}" >/dev/null; then
 			[ -z "$known" ] || index read-tree "$c" || return
 			known=
-			index apply --cached --whitespace=nowarn "$p" || {
+			# Mainline is where it must fit to the line.
+			index apply --cached --whitespace=nowarn \
+				"${fuzz[@]}" "$p" || {
 				echo "${p##*/} does not apply to $tree"
 				return 1
 			}
@@ -189,7 +196,7 @@ index()
 go_to()
 {
 	git -C "$T" checkout -q -f --detach "$1"
-	git -C "$T" clean -qfdx -- "$DRIVER" "$SELFTESTS"
+	git -C "$T" clean -qfdx -- "$DRIVER" "$SELFTESTS" "$TOOL"
 }
 
 # ours COMMIT PATTERN...: files that the series adds
@@ -315,13 +322,13 @@ new_config()
 		{ cat "$log"; return 1; }
 }
 
-# check_make OBJ ARCH COMPILER TARGET: with the warnings that patches get, and
-# with gcc sparse, too
+# check_make OBJ ARCH COMPILER TARGET: with the warnings that patches get, and on
+# mainline with sparse, too: in older trees it tracks locks differently.
 check_make()
 {
 	local c=0
 
-	[ "$3" != gcc ] || c=1
+	[ "$3$T" != "gcc$CACHE/tree/lint-mainline" ] || c=1
 	kmake "$1" "$2" "$3" W=1 C=$c CHECK="$SPARSE" "$4"
 }
 
@@ -357,6 +364,30 @@ kselftests()
 	mkdir -p "$obj/kselftest"
 	silent make -s -C "$T/$SELFTESTS" OUTPUT="$obj/kselftest" CC="$cc" \
 		KHDR_INCLUDES="-isystem $obj/usr/include" all
+}
+
+# tool OBJ CC: what stands in tools/
+tool()
+{
+	rm -rf "$1/tool"
+	mkdir -p "$1/tool"
+	silent make -s -C "$T/$TOOL" OUTPUT="$1/tool/" CC="$2" \
+		EXTRA_CFLAGS=-Werror
+}
+
+# spelling FILE...: without what are words in the kernel
+spelling()
+{
+	codespell -L iput,inflight "$@"
+}
+
+# refreshed TREE: the patches are in the one form that scripts/refresh writes
+refreshed()
+{
+	local dir
+
+	dir=$("$TOP/scripts/tree" "$1" | tail -n 1) || return
+	"$TOP/scripts/refresh" --check "$dir"
 }
 
 # silent COMMAND...: fails, too, when COMMAND says something
