@@ -12,7 +12,7 @@ help:
 	@echo 'make check      all that must hold: style, builds, boots, kselftests'
 	@echo 'make check-all  the same for every tree on every machine, every'
 	@echo '                compiler and architecture'
-	@echo 'make soak       what takes long: a thousand module loads, long fuzzing'
+	@echo 'make soak       what takes long: a thousand module loads, long stress'
 	@echo 'make lint       the checks that need no virtual machine'
 	@echo 'make clean      remove out/; what was fetched and built stays in'
 	@echo '                ~/.cache/dma_demo'
