@@ -100,6 +100,8 @@ machine_conf()
 	# What a .conf file may use, and what it may leave out
 	# shellcheck disable=SC2034
 	dir=${2:-$OUT} may_skip=() expect_kmsg=() compat_arch='' compat_cross=''
+	# shellcheck disable=SC2034
+	kernel=$1 programs='' engines='' host_check=''
 	# shellcheck source=selftests/machines/raspi4b.conf
 	. "$conf"
 }
@@ -113,10 +115,16 @@ machines()
 	echo "${m[@]%.conf}"
 }
 
+# machine_kernel MACHINE: the machine whose kernel it boots, mostly its own
+machine_kernel()
+{
+	(machine_conf "$1" && echo "$kernel")
+}
+
 # machine_obj TREE MACHINE: where the kernel of TREE for MACHINE is built
 machine_obj()
 {
-	echo "$CACHE/obj/$1-$2"
+	echo "$CACHE/obj/$1-$(machine_kernel "$2")"
 }
 
 # build TREE MACHINE: scripts/build without its last line
