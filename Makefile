@@ -2,7 +2,7 @@
 # The front door: every target is a script, which can be run alone and has
 # --help. LINUX=/path uses your own kernel tree.
 
-.PHONY: help demo check check-all soak lint clean
+.PHONY: help demo check check-all soak bench lint clean
 .DEFAULT_GOAL := help
 # Make would otherwise hand its job server to the kernel's make.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
@@ -13,6 +13,7 @@ help:
 	@echo 'make check-all  the same for every tree on every machine, every'
 	@echo '                compiler and architecture'
 	@echo 'make soak       what takes long: a thousand module loads, long stress'
+	@echo 'make bench      what it costs, in instructions, beside its peers'
 	@echo 'make lint       the checks that need no virtual machine'
 	@echo 'make clean      remove out/; what was fetched and built stays in'
 	@echo '                ~/.cache/dma_demo'
@@ -31,6 +32,9 @@ check-all:
 
 soak:
 	@scripts/check --soak
+
+bench:
+	@scripts/bench
 
 lint:
 	@scripts/lint
