@@ -399,7 +399,7 @@ tool()
 # spelling FILE...: without what are words in the kernel
 spelling()
 {
-	codespell -L iput,inflight,tthe "$@"
+	codespell -L iput,inflight,inout,tthe "$@"
 }
 
 # refreshed TREE: the patches are in the one form that scripts/refresh writes
