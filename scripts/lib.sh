@@ -101,7 +101,9 @@ machine_conf()
 	# shellcheck disable=SC2034
 	dir=${2:-$OUT} may_skip=() expect_kmsg=() compat_arch='' compat_cross=''
 	# shellcheck disable=SC2034
-	kernel=$1 programs='' engines='' only='' host_check='' measure=''
+	kernel=$1 programs='' engines='' only='' runner='' host_check=''
+	# shellcheck disable=SC2034
+	measure=''
 	# shellcheck source=selftests/machines/raspi4b.conf
 	. "$conf"
 }
