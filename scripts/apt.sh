@@ -39,8 +39,8 @@ own_apt()
 			[[ $suite != *-security ]] || uri=${uri%/}-security
 		fi
 		[ -n "$uri" ] ||
-			die "apt has no archive for $(codename)" \
-			    "add Debian's to /etc/apt/sources.list"
+			die "apt knows no archive for $(codename)" \
+			    "run apt-get update; is Debian's in sources.list?"
 		echo "deb [signed-by=$key] $uri $suite main"
 	done >"$dir/sources.list"
 	# shellcheck disable=SC2034 # used by the scripts that source this

@@ -69,14 +69,33 @@ done_with()
 	printf '%s\n' "$2" >"$CACHE/stamps/$1"
 }
 
-# lock NAME: one run at a time; held until this process and its children end.
+# lock NAME [--shared]: one run at a time, or several that all share; held until
+# this process and its children end, or unlock.
 lock()
 {
 	mkdir -p "$CACHE/locks"
 	exec {LOCK_FD}>"$CACHE/locks/$1"
-	flock -n "$LOCK_FD" && return
+	flock -n ${2:+"$2"} "$LOCK_FD" && return
 	say "waiting for another run that holds $1"
-	flock "$LOCK_FD"
+	flock ${2:+"$2"} "$LOCK_FD"
+}
+
+# unlock: what lock took last
+unlock()
+{
+	exec {LOCK_FD}>&-
+}
+
+# space DIRECTORY MEBIBYTES: dies unless there are so many free.
+space()
+{
+	local free
+
+	mkdir -p "$1"
+	free=$(df -Pm "$1" | awk 'END { print $4 }')
+	[ "$free" -ge "$2" ] ||
+		die "$1 has $free MiB free and $2 are needed" \
+		    "free some, or set XDG_CACHE_HOME to another disk"
 }
 
 # on_exit COMMAND...: run when this script ends, however it ends.
@@ -100,6 +119,8 @@ machine_conf()
 	# What a .conf file may use, and what it may leave out
 	# shellcheck disable=SC2034
 	dir=${2:-$OUT} may_skip=() expect_kmsg=() compat_arch='' compat_cross=''
+	# shellcheck disable=SC2034
+	own_may_skip=()
 	# shellcheck disable=SC2034
 	kernel=$1 programs='' engines='' only='' runner='' host_check=''
 	# shellcheck disable=SC2034
@@ -129,6 +150,13 @@ machine_obj()
 	echo "$CACHE/obj/$1-$(machine_kernel "$2")"
 }
 
+# own_config SOURCE: has this kernel a configuration of its own for the machine
+# whose file was read?
+own_config()
+{
+	[ -n "$defconfig" ] && [ -f "$1/arch/$arch/configs/$defconfig" ]
+}
+
 # build TREE MACHINE: scripts/build without its last line
 build()
 {
@@ -145,6 +173,7 @@ result()
 	local row=("${@//[$'\t\n']/ }")
 
 	[ $# -eq 8 ] || die "result: eight columns, not $#"
+	row[6]=${row[6]:--}
 	[ -s "$RESULTS" ] || new_results
 	printf '%s\n' "${row[*]}" >>"$RESULTS"
 }
@@ -197,6 +226,32 @@ table()
 			sum["fail"], sum["skip"]
 		exit !sum["pass"] || sum["fail"] > 0
 	}' "$1"
+}
+
+# engines DIRECTORY...: what each engine did on the machines whose directories
+# these are, a table and $OUT/engines.tsv; and $OUT/segments.tsv, for a picture.
+engines()
+{
+	local dir
+
+	for dir; do
+		[ ! -s "$dir/figures.tsv" ] ||
+			sed "s|^|${dir##*/}\t|; s|^\([a-z]*\)-|\1\t|" \
+				"$dir/figures.tsv"
+	done >"$OUT/engines.tsv"
+	[ -s "$OUT/engines.tsv" ] || return 0
+	awk -F'\t' 'BEGIN { printf "\n%-9s %-10s %-10s %10s %10s %9s %9s %9s %9s\n",
+			"tree", "machine", "engine", "interrupts", "transfers",
+			"entries", "segments", "need sync", "syncs" }
+		{ printf "%-9s %-10s %-10s %10d %10d %9d %9d %9d %9d\n", $1, $2,
+			$3, $4, $5, $6, $7, $8, $9 }' "$OUT/engines.tsv"
+	awk -F'\t' 'BEGIN { print "machine\tentries\tsegments" }
+		$6 && $7 { print $2 " " $3 "\t" $6 "\t" $7 }' \
+		"$OUT/engines.tsv" >"$OUT/segments.tsv"
+	sed -i '1i tree\tmachine\tengine\tinterrupts\ttransfers\tentries\tsegments\tneed_sync\tsyncs' \
+		"$OUT/engines.tsv"
+	[ "$(wc -l <"$OUT/segments.tsv")" -lt 2 ] ||
+		"$TOP/scripts/plot" --segments "$OUT/segments.tsv"
 }
 
 # need TOOL...: dies when one is not installed.

@@ -23,7 +23,7 @@ lint_start()
 	TMP=$(mktemp -d)
 	on_exit "stop_jobs; rm -rf '$TMP'"
 	LINT=$1
-	: >"$TMP/done.$$"
+	touch "$TMP/done.$$" "$TMP/jobs" "$TMP/jobs.done"
 	CLANG=$(clang)
 	[ "$LINT" = repo ] || SPARSE=$("$TOP/scripts/sparse")
 	[ -s "${RESULTS:-$OUT/results.tsv}" ] || new_results
@@ -36,6 +36,7 @@ lint_start()
 			"${CLANG:-clang}" --version
 			aarch64-linux-gnu-gcc --version
 			dpkg-query -W coccinelle codespell python3-sphinx
+		"${SPARSE:-true}" --version
 		} 2>/dev/null || true
 	} | sha256sum)
 }
@@ -45,6 +46,12 @@ lint_end()
 {
 	local all fail same
 
+	# A job that died has no row that says so.
+	if [ "$(wc -l <"$TMP/jobs")" != "$(wc -l <"$TMP/jobs.done")" ]; then
+		result - - - lint "$LINT" fail "a check died before it ended" 0
+		echo fail >>"$TMP/done.$$"
+		say "FAILED: a check of lint $LINT died before it ended"
+	fi
 	all=$(cat "$TMP"/done.* | wc -l)
 	fail=$(cat "$TMP"/done.* | grep -c fail || true)
 	same=$(cat "$TMP"/done.* | grep -c same || true)
@@ -67,17 +74,20 @@ clang()
 }
 
 # check TREE MACHINE TEST KEY COMMAND...: one row of results. COMMAND fails, and
-# says why, when something is wrong. Passed once with KEY, it is not run again
-# (- as KEY: always run it).
+# says why, when something is wrong. KEY is what it depends on beside its own
+# text: what has passed once with the same is not run again, whatever the number
+# of the patch is (- as KEY: always run it).
 check()
 {
 	local tree=$1 machine=$2 test=$3 key=$4 log name t0 s rc
 
 	shift 4
-	name=lint/$tree-$machine-${test//[^A-Za-z0-9_=.-]/-}
-	log=$OUT/logs/$name.log
+	log=$OUT/logs/lint/$tree-$machine-${test//[^A-Za-z0-9_=.-]/-}.log
+	# Whatever function of ours the command names is part of what is checked.
 	[ "$key" = - ] ||
-		key=$(sha256sum <<<"$TOOLS $(declare -f "$1") $key $*" | cut -c1-16)
+		key=$(sha256sum <<<"$TOOLS $(declare -f "$@" || true) $key $*" |
+			cut -c1-32)
+	name=lint/$key
 	if [ "$key" != - ] && [ -z "${FORCE:-}" ] && fresh "$name" "$key"; then
 		result "$tree" "$machine" - lint "$test" pass unchanged 0
 		echo same >>"$TMP/done.$BASHPID"
@@ -118,11 +128,15 @@ skip()
 # process group of its own so that none outlives us
 job()
 {
+	echo job >>"$TMP/jobs"
 	while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do
 		wait -n || true
 	done
 	set -m
-	"$@" </dev/null &
+	{
+		"$@"
+		echo job >>"$TMP/jobs.done"
+	} </dev/null &
 	set +m
 }
 
@@ -183,6 +197,13 @@ lint_tree()
 	git -C "$T" for-each-ref --format='%(refname)' refs/lint |
 		grep -vxF "$(printf 'refs/lint/%s\n' - "${KEYS[@]}")" |
 		sed 's/^/delete /' | git -C "$T" update-ref --stdin || true
+}
+
+# state COMMIT PATH...: what the series has made of the kernel there, by then
+state()
+{
+	git -C "$T" diff-tree -r "$BASE" "$1" -- "${@:2}" |
+		{ echo "$BASE"; cat; } | sha256sum | cut -c1-40
 }
 
 index()
@@ -399,7 +420,7 @@ tool()
 # spelling FILE...: without what are words in the kernel
 spelling()
 {
-	codespell -L iput,inflight,inout,tthe "$@"
+	codespell -L iput,inflight,inout,parms,tthe "$@"
 }
 
 # refreshed TREE: the patches are in the one form that scripts/refresh writes
