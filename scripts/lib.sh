@@ -120,7 +120,7 @@ machine_conf()
 	# shellcheck disable=SC2034
 	dir=${2:-$OUT} may_skip=() expect_kmsg=() compat_arch='' compat_cross=''
 	# shellcheck disable=SC2034
-	own_may_skip=()
+	own_may_skip=() fragments_last=''
 	# shellcheck disable=SC2034
 	kernel=$1 programs='' engines='' only='' runner='' host_check=''
 	# shellcheck disable=SC2034
@@ -248,7 +248,8 @@ engines()
 	awk -F'\t' 'BEGIN { print "machine\tentries\tsegments" }
 		$6 && $7 { print $2 " " $3 "\t" $6 "\t" $7 }' \
 		"$OUT/engines.tsv" >"$OUT/segments.tsv"
-	sed -i '1i tree\tmachine\tengine\tinterrupts\ttransfers\tentries\tsegments\tneed_sync\tsyncs' \
+	sed -i "1i $(printf '%s\\t' tree machine engine)$(printf '%s\\t' \
+		interrupts transfers entries segments need_sync)syncs" \
 		"$OUT/engines.tsv"
 	[ "$(wc -l <"$OUT/segments.tsv")" -lt 2 ] ||
 		"$TOP/scripts/plot" --segments "$OUT/segments.tsv"
