@@ -161,7 +161,7 @@ own_config()
 build()
 {
 	"$TOP/scripts/build" "$@" |
-		{ grep -vxF "$(machine_obj "$@")" || true; }
+		{ grep --line-buffered -vxF "$(machine_obj "$@")" || true; }
 }
 
 # result TREE MACHINE ENGINE SUITE TEST pass|fail|skip REASON SECONDS: one row
