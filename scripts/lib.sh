@@ -49,11 +49,20 @@ step()
 	return "$rc"
 }
 
-# digest FILE-OR-DIRECTORY...: one hash of names and contents.
+# digest FILE-OR-DIRECTORY...: one hash of contents, and of names below a
+# directory, wherever that is.
 digest()
 {
-	find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum |
-		cut -c1-16
+	local f
+
+	for f; do
+		if [ -d "$f" ]; then
+			(cd "$f" && find . -type f -print0 | sort -z |
+				xargs -0r sha256sum)
+		else
+			sha256sum <"$f"
+		fi
+	done | sha256sum | cut -c1-16
 }
 
 # fresh NAME HASH: was the step NAME last completed with this HASH?
