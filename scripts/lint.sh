@@ -85,8 +85,8 @@ check()
 	log=$OUT/logs/lint/$tree-$machine-${test//[^A-Za-z0-9_=.-]/-}.log
 	# Whatever function of ours the command names is part of what is checked.
 	[ "$key" = - ] ||
-		key=$(sha256sum <<<"$TOOLS $(declare -f "$@" || true) $key ${*//"$TOP"\//}" |
-			cut -c1-32)
+		key=$(sha256sum <<<"$TOOLS $(declare -f "$@" || true) $key \
+${*//"$TOP"\//}" | cut -c1-32)
 	name=lint/$key
 	if [ "$key" != - ] && [ -z "${FORCE:-}" ] && fresh "$name" "$key"; then
 		result "$tree" "$machine" - lint "$test" pass unchanged 0
