@@ -10,6 +10,11 @@ OUT=${OUT:-$TOP/out}
 JOBS=${JOBS:-$(nproc)}
 START=${START:-$(date +%s)}
 export START OUT JOBS
+[[ $TOP$CACHE$OUT != *[[:space:]]* ]] || {
+	echo "${0##*/}: a path with a space, $TOP, $CACHE or $OUT; kernels" \
+		"cannot be built there" >&2
+	exit 1
+}
 # Our tools must not be confused by the caller's own git or locale.
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 export LC_ALL=C.UTF-8
@@ -118,6 +123,26 @@ on_exit()
 	trap 'exit 143' TERM HUP
 }
 
+# supervise ARGUMENT...: run the rest of this script as a child, with these
+# arguments, and end at once on Ctrl-C or SIGTERM: bash waits for the command
+# that it runs before it looks at a signal, and a step may take half an hour. The
+# child and its commands are a process group, which gets the signal as one.
+supervise()
+{
+	local pid rc=0
+
+	[ -z "${SUPERVISED:-}" ] || { unset SUPERVISED; return 0; }
+	# A group of its own; and SIGINT is not ignored there.
+	set -m
+	SUPERVISED=1 "$0" "$@" </dev/null &
+	pid=$!
+	set +m
+	trap 'kill -TERM -- "-$pid" 2>/dev/null; wait "$pid" || true; exit 130' INT
+	trap 'kill -TERM -- "-$pid" 2>/dev/null; wait "$pid" || true; exit 143' TERM HUP
+	wait "$pid" || rc=$?
+	exit "$rc"
+}
+
 # machine_conf NAME [DIRECTORY]: read selftests/machines/NAME.conf into shell
 # variables; what QEMU writes goes to DIRECTORY.
 machine_conf()
@@ -174,8 +199,10 @@ build()
 }
 
 # result TREE MACHINE ENGINE SUITE TEST pass|fail|skip REASON SECONDS: one row
-# of results.tsv; - for what does not apply.
-RESULTS=${RESULTS:-$OUT/results.tsv}
+# of results.tsv; - for what does not apply. Those of scripts/check are there, of
+# what is run alone in a file beside it.
+RESULTS=${RESULTS:-$OUT/${0##*/}-results.tsv}
+export RESULTS
 result()
 {
 	local IFS=$'\t'
@@ -264,6 +291,12 @@ engines()
 		"$TOP/scripts/plot" --segments "$OUT/segments.tsv"
 }
 
+# user_tree: LINUX= is a tree, if it is given. Before anything takes time.
+user_tree()
+{
+	[ -z "${LINUX:-}" ] || linux_tree "$LINUX"
+}
+
 # need TOOL...: dies when one is not installed.
 need()
 {
@@ -275,20 +308,39 @@ need()
 	done
 }
 
-# series_for TREE: the paths of the patches for TREE, one a line, in order. A
-# tree without the faux bus is an old one, and gets series-lts on top.
+# series_for TREE: the paths of the patches for TREE, one a line, in order: those
+# of series, and those of series-lts that it needs. There, a line
+# "# unless FILE has TEXT" before a patch says what makes it superfluous; without
+# one that is the faux bus.
+FAUX=drivers/base/faux.c
 series_for()
 {
-	local lists=("$TOP/series") list name rest
+	local name word file text probe=$FAUX what=
 
-	[ -e "$1/drivers/base/faux.c" ] || lists+=("$TOP/series-lts")
-	for list in "${lists[@]}"; do
-		[ -e "$list" ] || continue
-		while read -r name rest || [ -n "$name" ]; do
-			case $name in ''|'#'*) continue ;; esac
-			printf '%s\n' "$TOP/patches/$name"
-		done <"$list"
-	done
+	[ ! -e "$TOP/series" ] || sed 's/#.*//' "$TOP/series" |
+		while read -r name _; do
+			[ -z "$name" ] || printf '%s\n' "$TOP/patches/$name"
+		done
+	[ -e "$TOP/series-lts" ] || return 0
+	while read -r name word file _ text || [ -n "$name" ]; do
+		case "$name $word" in
+		'# unless')
+			probe=$file what=$text ;;
+		' '|'#'*)
+			;;
+		*)	grep -qsF -e "$what" "$1/$probe" ||
+				printf '%s\n' "$TOP/patches/$name"
+			probe=$FAUX what= ;;
+		esac
+	done <"$TOP/series-lts"
+}
+
+# probes: the files of a tree that series_for looks at
+probes()
+{
+	echo "$FAUX"
+	sed -n 's/^# unless \([^ ]*\) has .*/\1/p' "$TOP/series-lts" 2>/dev/null ||
+		true
 }
 
 # linux_tree DIR: dies unless DIR is a Linux tree that the driver can be put in.
@@ -300,9 +352,9 @@ linux_tree()
 	ls "$1"/{drivers/misc/Kconfig,include/linux/fs.h} >/dev/null 2>&1 ||
 		die "$1 is not a Linux source tree" \
 		    "name the directory that has the kernel's top Makefile"
-	grep -q copy_splice_read "$1/include/linux/fs.h" && return
+	# It came with 6.12, the oldest that the series is tested with.
+	[ ! -e "$1/include/linux/unaligned.h" ] || return 0
 	version=$(sed -n '/^VERSION *=/,/^SUBLEVEL *=/s/.*= *//p' "$1/Makefile" |
 		paste -sd.) || true
-	die "$1 is too old (${version:-unknown}), it has no copy_splice_read()" \
-	    "take Linux 6.6 or newer"
+	die "$1 is too old (${version:-unknown})" "take Linux 6.12 or newer"
 }

@@ -21,15 +21,18 @@ lint_start()
 {
 	T=-
 	TMP=$(mktemp -d)
-	on_exit "stop_jobs; rm -rf '$TMP'"
+	on_exit "stop_jobs; rm -rf '$TMP' '$CACHE'/tree/lint-*.new"
+	[ -d "$CACHE/obj/lint-mainline-x86_64-gcc" ] || [ "$1" = repo ] ||
+		space "$CACHE" 6144
 	LINT=$1
 	touch "$TMP/done.$$" "$TMP/jobs" "$TMP/jobs.done"
 	CLANG=$(clang)
 	[ "$LINT" = repo ] || SPARSE=$("$TOP/scripts/sparse")
-	[ -s "${RESULTS:-$OUT/results.tsv}" ] || new_results
+	[ -s "$RESULTS" ] || new_results
 	TOOLS=$({
 		declare -f configure new_config fragment check_make build not_ours \
 			kmake cross kselftests tool silent spelling refreshed
+		digest "$TOP/configs" "$TOP/Kconfig-fragments"
 		printf '%s\n' "$PATH" "$CLANG"
 		{
 			gcc --version
