@@ -138,7 +138,8 @@ supervise()
 	pid=$!
 	set +m
 	trap 'kill -TERM -- "-$pid" 2>/dev/null; wait "$pid" || true; exit 130' INT
-	trap 'kill -TERM -- "-$pid" 2>/dev/null; wait "$pid" || true; exit 143' TERM HUP
+	trap 'kill -TERM -- "-$pid" 2>/dev/null; wait "$pid" || true; exit 143' \
+		TERM HUP QUIT
 	wait "$pid" || rc=$?
 	exit "$rc"
 }
@@ -318,7 +319,7 @@ series_for()
 	local name word file text probe=$FAUX what=
 
 	[ ! -e "$TOP/series" ] || sed 's/#.*//' "$TOP/series" |
-		while read -r name _; do
+		while read -r name _ || [ -n "$name" ]; do
 			[ -z "$name" ] || printf '%s\n' "$TOP/patches/$name"
 		done
 	[ -e "$TOP/series-lts" ] || return 0

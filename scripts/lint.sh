@@ -21,9 +21,13 @@ lint_start()
 {
 	T=-
 	TMP=$(mktemp -d)
-	on_exit "stop_jobs; rm -rf '$TMP' '$CACHE'/tree/lint-*.new"
-	[ -d "$CACHE/obj/lint-mainline-x86_64-gcc" ] || [ "$1" = repo ] ||
-		space "$CACHE" 6144
+	on_exit "stop_jobs; rm -rf '$TMP'"
+	if [ "$1" != repo ]; then
+		# Of this one, for it holds the lock
+		on_exit "rm -rf '$CACHE'/tree/lint-*.new"
+		[ -n "$(compgen -G "$CACHE/obj/lint-*")" ] ||
+			space "$CACHE" 6144
+	fi
 	LINT=$1
 	touch "$TMP/done.$$" "$TMP/jobs" "$TMP/jobs.done"
 	CLANG=$(clang)
