@@ -336,12 +336,20 @@ series_for()
 	done <"$TOP/series-lts"
 }
 
-# probes: the files of a tree that series_for looks at
-probes()
+# series_at REPOSITORY COMMIT: the same for a tree that is not checked out
+series_at()
 {
-	echo "$FAUX"
-	sed -n 's/^# unless \([^ ]*\) has .*/\1/p' "$TOP/series-lts" 2>/dev/null ||
-		true
+	local look f
+
+	look=$(mktemp -d)
+	for f in "$FAUX" $(sed -n 's/^# unless \([^ ]*\) has .*/\1/p' \
+		"$TOP/series-lts" 2>/dev/null); do
+		mkdir -p "$look/${f%/*}"
+		git -C "$1" show "$2:$f" >"$look/$f" 2>/dev/null ||
+			rm -f "$look/$f"
+	done
+	series_for "$look"
+	rm -rf "$look"
 }
 
 # linux_tree DIR: dies unless DIR is a Linux tree that the driver can be put in.
