@@ -10,7 +10,7 @@ TOOL=tools/dma_demo
 UAPI=include/uapi/linux/dma_demo.h
 # A compiler may warn only where mainline still takes it.
 LLVM_MIN=17
-export CCACHE_DIR=$CACHE/ccache PYTHONDONTWRITEBYTECODE=1
+export CCACHE_DIR=$CACHE/ccache CCACHE_DEPEND=1 PYTHONDONTWRITEBYTECODE=1
 export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=dma_demo
 export KBUILD_BUILD_HOST=lint LOCALVERSION=
 # The packaged python has the modules that the kernel's checkers need.
