@@ -19,6 +19,8 @@ help:
 	@echo '                ~/.cache/dma_demo'
 	@echo
 	@echo 'LINUX=/path/to/linux uses your own kernel tree; it is not changed.'
+	@echo 'JOBS=N runs N compilers or virtual machines at a time, as many as there'
+	@echo 'are CPUs if it is not said; OUT=DIR is another place than out/.'
 	@echo 'The steps are in scripts/, each with --help.'
 
 demo:

@@ -155,7 +155,7 @@ machine_conf()
 	# shellcheck disable=SC2034
 	dir=${2:-$OUT} may_skip=() expect_kmsg=() compat_arch='' compat_cross=''
 	# shellcheck disable=SC2034
-	own_may_skip=() fragments_last=''
+	own_may_skip=() fragments_last='' fresh=''
 	# shellcheck disable=SC2034
 	kernel=$1 programs='' engines='' only='' runner='' host_check=''
 	# shellcheck disable=SC2034
