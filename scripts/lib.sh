@@ -159,7 +159,7 @@ machine_conf()
 	# shellcheck disable=SC2034
 	kernel=$1 programs='' engines='' only='' runner='' host_check=''
 	# shellcheck disable=SC2034
-	measure='' repeat=50
+	measure='' repeat=50 last=''
 	# shellcheck source=selftests/machines/raspi4b.conf
 	. "$conf"
 }
